@@ -32,7 +32,8 @@ const benches: Record<string, () => Promise<{ bench: Bench }>> = {
   bundles: () => import('./bundles.js'),
   groups: () => import('./groups.js'),
   rollout: () => import('./rollout.js'),
-  replicated: () => import('./replicated.js')
+  replicated: () => import('./replicated.js'),
+  zeek: () => import('./zeek.js')
 }
 /** What takes long, and is run only when it is named. */
 const onlyNamed: typeof benches = { scale: () => import('./scale.js') }

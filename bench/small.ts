@@ -1,21 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { packageRoot } from '../src/util.js'
-import { freePort } from './controller.js'
-import { childrenOf, residentOf, roleOf, shareOf, stop } from './process.js'
+import { startHost, startNode, type HostRole } from './host.js'
+import { residentOf, shareOf, stop } from './process.js'
 import { median, type Bench } from './row.js'
 
 /** In MB, a minute after the start. */
-const aims = { supervisor: 35, controller: 90, agent: 50 }
+const aims: Record<HostRole, number> = { supervisor: 35, controller: 90, agent: 50 }
 const readyMs = 1000
 const MB = 2 ** 20
-
-type Name = keyof typeof aims
+/** No node is started. */
+const standIn = { ZEEK_BIN: join(packageRoot, 'demo/zeek') }
 
 /**
  * What one host takes that does nothing, and how long it takes to begin: each process beside a Node that does nothing.
@@ -26,7 +23,7 @@ export const bench: Bench = async function* ({ quick, say }) {
   const [ours, theirs]: [number[], number[]] = [[], []]
   for (let round = 0; round < rounds; round++) {
     say(`start ${round + 1}`)
-    const host = await startHost()
+    const host = await startHost({ env: standIn })
     await host.stop()
     ours.push(host.ms)
     const empty = await startEmpty()
@@ -46,13 +43,13 @@ export const bench: Bench = async function* ({ quick, say }) {
   // Of its own: pages of a program are shared with all that run it, and this process does, too.
   const node = join(directory, 'node')
   await copyFile(process.execPath, node)
-  const host = await startHost(node)
+  const host = await startHost({ node, env: standIn })
   const { child: empty } = await startEmpty()
   try {
     say(`idle for ${idleMs / 1000} seconds`)
     await sleep(idleMs)
     const theirs = residentOf(empty.pid!) / MB
-    for (const [name, pid] of Object.entries(host.pids) as [Name, number][]) {
+    for (const [name, pid] of Object.entries(host.pids) as [HostRole, number][]) {
       const row = { what: `${name}, which does nothing` }
       const [resident, share] = [residentOf(pid) / MB, shareOf(pid) / MB]
       yield { ...row, figure: 'MB resident', ours: resident, baseline: 'an empty Node', theirs }
@@ -72,48 +69,4 @@ export const bench: Bench = async function* ({ quick, say }) {
   }
 }
 
-/** Starts what the README begins with, on ports of its own, and waits until it says that it is ready. */
-async function startHost(node = process.execPath) {
-  const directory = await mkdtemp(join(tmpdir(), 'zeek-cluster-bench-'))
-  const [port, agentPort] = await Promise.all([freePort(), freePort()])
-  const flags = {
-    'management-state-dir': directory,
-    'controller-websocket-port': port,
-    'controller-port': agentPort
-  }
-  const { child, ms } = await startNode(
-    node,
-    [
-      join(packageRoot, 'dist/src/main.js'),
-      'start',
-      ...Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-    ],
-    { ZEEK_BIN: join(packageRoot, 'demo/zeek') }
-  )
-  const pids: Partial<Record<Name, number>> = { supervisor: child.pid! }
-  for (const pid of childrenOf(child.pid!)) pids[roleOf(pid) === 'AGENT' ? 'agent' : 'controller'] = pid
-  return {
-    ms,
-    pids,
-    stop: async () => {
-      await stop(child)
-      await rm(directory, { recursive: true, force: true })
-    }
-  }
-}
-
 const startEmpty = () => startNode(process.execPath, ['-e', "console.log('it runs'); setInterval(() => {}, 1e9)"])
-
-/** Starts a Node, and waits for the first line that it says. */
-async function startNode(
-  node: string,
-  args: readonly string[],
-  more: NodeJS.ProcessEnv = {}
-): Promise<{ child: ChildProcess; ms: number }> {
-  const { NODE_OPTIONS: _options, ...env } = process.env
-  const started = performance.now()
-  const child = spawn(node, args, { env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'ignore'] })
-  const [line] = await Promise.race([once(createInterface(child.stdout!), 'line'), once(child, 'exit')])
-  if (typeof line !== 'string') throw new Error(`${args.join(' ')} did not start`)
-  return { child, ms: performance.now() - started }
-}

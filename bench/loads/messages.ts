@@ -1,6 +1,5 @@
 /** Clients of the WebSocket API. Told what to do, it tells how many answers came in a second. */
-import { once } from 'node:events'
-import { WebSocket } from 'ws'
+import { answered, connect, requestOf } from '../websocket.js'
 
 export interface MessagesJob {
   port: number
@@ -19,45 +18,6 @@ export interface MessagesResult {
   answer: string
 }
 
-const topic = 'zeek/management/controller'
-
-const requestOf = (type: string, reqid: string) =>
-  JSON.stringify({
-    type: 'data-message',
-    topic,
-    '@data-type': 'vector',
-    data: [
-      { '@data-type': 'count', data: 1 },
-      { '@data-type': 'count', data: 1 },
-      {
-        '@data-type': 'vector',
-        data: [
-          { '@data-type': 'string', data: `Management::Controller::API::${type}_request` },
-          { '@data-type': 'vector', data: [{ '@data-type': 'string', data: reqid }] }
-        ]
-      }
-    ]
-  })
-
-async function connect(port: number): Promise<{ socket: WebSocket; ack: string }> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/messages/json`, { perMessageDeflate: false })
-  await once(socket, 'open')
-  socket.send(JSON.stringify([topic]))
-  const [ack] = await once(socket, 'message')
-  return { socket, ack: String(ack) }
-}
-
-/** As every client reads it: parsed. An answer that is no success ends the bench. */
-function isAnswer(text: string, reqid: string): boolean {
-  const [name, args] = JSON.parse(text).data[2].data
-  if (!name.data.endsWith('_response') || args.data[0].data !== reqid) return false
-  const [result] = [args.data[1].data].flat()
-  if ((result['@data-type'] === 'vector' ? result.data[1] : args.data[1].data[1]).data !== true) {
-    throw new Error(`it has failed: ${text}`)
-  }
-  return true
-}
-
 async function load({ port, type, connections, inFlight, ms }: MessagesJob): Promise<MessagesResult> {
   const clients = await Promise.all(Array.from({ length: connections }, () => connect(port)))
   let asked = 0
@@ -67,21 +27,25 @@ async function load({ port, type, connections, inFlight, ms }: MessagesJob): Pro
   const drained = clients.map(
     ({ socket }, index) =>
       new Promise<void>(resolve => {
-        const request = requestOf(type, `bench-${index}`)
+        // An ID is used again once it was answered: Zeek's own controller knows a request by it.
+        const reqids = Array.from({ length: inFlight }, (_, n) => `bench-${index}-${n}`)
+        const requests = new Map(reqids.map(reqid => [reqid, requestOf(type, reqid)]))
         let open = inFlight
-        const ask = () => {
+        const ask = (request: string) => {
           asked++
           socket.send(request)
         }
         socket.on('message', (data: Buffer) => {
           const text = data.toString()
-          if (!isAnswer(text, `bench-${index}`)) return
+          const reqid = answered(text)
+          const request = reqid === undefined ? undefined : requests.get(reqid)
+          if (request === undefined) return
           answers++
-          last = text.replaceAll(`bench-${index}`, 'REQID')
-          if (running) ask()
+          last = text.replaceAll(reqid!, 'REQID')
+          if (running) ask(request)
           else if (--open === 0) resolve()
         })
-        for (let n = 0; n < inFlight; n++) ask()
+        for (const request of requests.values()) ask(request)
       })
   )
   const started = performance.now()
