@@ -407,8 +407,9 @@ export class Controller {
   }
 
   #configuration(state: 'staged' | 'deployed'): ClusterConfiguration | undefined {
-    const { deployment, staged } = this.#parts.cluster
-    return state === 'deployed' ? deployment?.configuration : staged
+    const { cluster } = this.#parts
+    // The staged one is read from the store.
+    return state === 'deployed' ? cluster.deployment?.configuration : cluster.staged
   }
 
   /** Returns what a deployment would deploy, with the nodes that its groups would have now; undefined for nothing. */

@@ -26,8 +26,12 @@ export class EntityTags {
    * of the deployed one its revision, or its id where an earlier version has deployed it.
    */
   of(state: 'staged' | 'deployed'): string | undefined {
-    const { staged, deployment, revision } = this.#options.cluster
-    if (state === 'staged') return staged && `"${digestOf(staged)}"`
+    const { cluster } = this.#options
+    if (state === 'staged') {
+      const { staged } = cluster
+      return staged && `"${digestOf(staged)}"`
+    }
+    const { deployment, revision } = cluster
     return deployment && `"${revision ?? deployment.configuration.id}"`
   }
 

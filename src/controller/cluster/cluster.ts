@@ -91,6 +91,7 @@ export class Cluster {
     return this.#changes
   }
 
+  /** The staged configuration. It is read from the store each time, which takes long for a large one. */
   get staged(): ClusterConfiguration | undefined {
     return this.#configurations.staged
   }
