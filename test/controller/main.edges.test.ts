@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ConfigurationTable } from '../../src/store/configurations.js'
 import { openStream } from '../support/client.js'
 import { startTestController } from '../support/controller.js'
 import { until } from '../support/until.js'
@@ -76,3 +77,25 @@ await t.test(
     t.equal(count(/_response$/), count(/_request$/))
   }
 )
+
+// Each request asks what is deployed, for its timeout.
+await t.test('what is asked of the deployment does not read the staged configuration', async t => {
+  const controller = await startTestController(t)
+  await deployedAgent(t, controller, () => [])
+  const { get } = Object.getOwnPropertyDescriptor(ConfigurationTable.prototype, 'staged')!
+  let count = 0
+  Object.defineProperty(ConfigurationTable.prototype, 'staged', {
+    configurable: true,
+    get() {
+      count++
+      return get!.call(this)
+    }
+  })
+  t.teardown(() => Object.defineProperty(ConfigurationTable.prototype, 'staged', { configurable: true, get: get! }))
+  await wait(controller.url, 'get_nodes', {})
+  await wait(controller.url, 'get_id_value', idOfManager)
+  await fetch(`${controller.url}/v1/configurations/deployed`)
+  t.equal(count, 0)
+  await fetch(`${controller.url}/v1/configurations/staged`)
+  t.not(count, 0)
+})
