@@ -1,7 +1,7 @@
 /**
  * Measures, each figure beside the same figure of a baseline, in turns, in the same run.
  *
- *   npm run bench                     all, under ten minutes
+ *   npm run bench                     all, about twenty minutes
  *   npm run bench -- --quick          whether it works, under a minute
  *   npm run bench -- fanout idle      these
  *

@@ -48,9 +48,10 @@ export const bench: Bench = async function* ({ quick, say }) {
 
 /** How often questions are answered. */
 async function* questions(quick: boolean, say: (line: string) => void): AsyncGenerator<Row> {
-  const hosts = { ours: await starts.ours(), theirs: await starts.theirs() }
+  const hosts: Partial<Record<Whose, Host>> = {}
   const load = startOurs(1, './loads/messages.js')
   try {
+    for (const whose of turns) hosts[whose] = await starts[whose]()
     for (const [type, aims] of [
       ['get_instances', [2, 1.3, 4]],
       ['get_nodes', [10, 10, 10]]
@@ -64,7 +65,7 @@ async function* questions(quick: boolean, say: (line: string) => void): AsyncGen
         const rates: Record<Whose, number[]> = { ours: [], theirs: [] }
         for (let round = -1; round < (quick ? 1 : 5); round++) {
           for (const whose of turns) {
-            const { port } = hosts[whose]
+            const { port } = hosts[whose]!
             load.send({ port, type, connections, inFlight, ms: quick ? 200 : 1000 } satisfies MessagesJob)
             const { rate } = await told<MessagesResult>(load)
             // The first is for the compiler.
