@@ -17,6 +17,13 @@ const [staging, deploying] = ['stage-config cluster.cfg', 'deploy'].map(command 
 /** How long Zeek's own may take until its agent is known to it, and anything else. */
 const patienceMs = 60_000
 
+/** Limits that only a bench reaches are off, and all nodes are started together, as Zeek's own does. */
+const asZeeks = {
+  'controller-deploy-strategy': 'at_once',
+  'controller-requests-rate-max': 0,
+  'controller-pending-per-client': 100_000
+}
+
 /** A host with controller and agent: ours, or Zeek's own. */
 interface Host {
   port: number
@@ -28,13 +35,6 @@ const starts = {
 }
 type Whose = keyof typeof starts
 const turns: readonly Whose[] = ['ours', 'theirs']
-
-/** Limits that only a bench reaches are off, and all nodes are started together, as Zeek's own does. */
-const asZeeks = {
-  'controller-deploy-strategy': 'at_once',
-  'controller-requests-rate-max': 0,
-  'controller-pending-per-client': 100_000
-}
 
 /**
  * This controller and its agent beside Zeek's own, which was part of Zeek until 9.0: with the same frames, on the same

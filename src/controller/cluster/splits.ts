@@ -45,7 +45,7 @@ export class SplitTimes {
   /** By instance whose agent has reported them, then by key. */
   #times = new Map<string, Map<string, { first: number; last: number }>>()
 
-  /** Records the splits that the agent of an instance has just reported: none when it is lost. `now` in milliseconds. */
+  /** Records what splits the agent of an instance has just reported: none when it is lost. `now` in milliseconds. */
   note(instance: string, splits: readonly Split[], now: number): void {
     const before = this.#times.get(instance)
     if (splits.length === 0) this.#times.delete(instance)
